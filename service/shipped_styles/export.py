@@ -1,6 +1,8 @@
 """Export of trained generators to the package: frozen graphs, conversion, golden pairs.
 
-    python -m shipped_styles.export FACES [STYLE ...]
+    python -m shipped_styles.export [--keep-generators] FACES [STYLE ...]
+
+With --keep-generators, only the face networks change; no checkpoint is needed.
 
 FACES is a folder with the face networks and the head mask, from `python -m shipped_styles.faces`.
 Both generators of a style have the same weights: a head and its background differ only in scale.
@@ -13,11 +15,12 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
 from dctnet.conversion.model_conversion import convert_model
-from dctnet.models import manifest
+from dctnet.models import generator_weights, manifest
 from dctnet.models.folder import (
     GOLDEN_CHECKSUMS,
     GOLDEN_OUTPUT,
@@ -36,15 +39,26 @@ OWN_FILES = (manifest.FILE_NAME, "cartoon_bg.npz", GOLDEN_OUTPUT, GOLDEN_CHECKSU
 """Files of each style; the styles share all others."""
 
 
-def export(style: str, faces: Path, work: Path) -> None:
-    """Write a trained style to the package."""
+def trained_weights(style: str, work: Path) -> dict[str, Any]:
+    """Return the weights of a style's last checkpoint, rounded to float16; raise SystemExit."""
     trainer = Trainer(style, work, "float32")
     if int(trainer.step) == 0:
         raise SystemExit(f"{work} holds no checkpoint of {style}; run shipped_styles.train first.")
-    weights = {
+    print(f"{style} at step {int(trainer.step)}")
+    return {
         name: value.astype(np.float16).astype(np.float32)
         for name, value in trainer.average().items()
     }
+
+
+def shipped_weights(style: str) -> dict[str, Any]:
+    """Return the weights of a style in the package."""
+    arrays = generator_weights.read(SHIPPED / style / "cartoon_bg.npz")
+    return {f"generator/{name}": array for name, array in arrays.items()}
+
+
+def export(style: str, faces: Path, weights: dict[str, Any]) -> None:
+    """Write a style with these generator weights to the package."""
     graph = network.frozen_graph(weights).SerializeToString(deterministic=True)
     with TemporaryDirectory() as folder:
         source, converted = Path(folder, style), Path(folder, "converted")
@@ -58,7 +72,7 @@ def export(style: str, faces: Path, work: Path) -> None:
         (SHIPPED / style).mkdir(exist_ok=True)
         for path in converted.iterdir():
             shutil.copy(path, SHIPPED / style if path.name in OWN_FILES else SHIPPED_COMMON)
-    print(f"{style} at step {int(trainer.step)} is in {SHIPPED / style}")
+    print(f"{style} is in {SHIPPED / style}")
 
 
 def main() -> None:
@@ -67,9 +81,14 @@ def main() -> None:
     parser.add_argument("faces", type=Path, help="folder of face networks and head mask")
     parser.add_argument("styles", nargs="*", default=list(FILTERS), help="default: all")
     parser.add_argument("--work", type=Path, default=DEFAULT_WORK, help="folder of checkpoints")
+    parser.add_argument("--keep-generators", action="store_true", help="keep generator weights")
     arguments = parser.parse_args()
+    work = arguments.work.expanduser()
     for style in arguments.styles:
-        export(style, arguments.faces, arguments.work.expanduser())
+        weights = (
+            shipped_weights(style) if arguments.keep_generators else trained_weights(style, work)
+        )
+        export(style, arguments.faces, weights)
 
 
 if __name__ == "__main__":

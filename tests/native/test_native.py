@@ -139,6 +139,15 @@ def test_concurrent_calls_share_the_threads(scratch_pool, weights):
     assert generator.counts == [4, 2, 1]
 
 
+def test_thread_is_to_spare_while_there_are_more_than_calls(scratch_pool, weights):
+    one, three = (native.NativeGenerator(weights, scratch_pool, threads=n) for n in (1, 3))
+    assert (one.has_spare_thread(), three.has_spare_thread()) == (False, True)
+    with scratch_pool.borrow():
+        assert three.has_spare_thread()
+        with scratch_pool.borrow():
+            assert not three.has_spare_thread()
+
+
 def test_generators_of_a_process_share_scratch_memory(built, weights, tmp_path):
     shared = native._shared_scratch_pool(native_library.select_variant())
     before = len(shared._all)  # Of the tests that ran earlier.

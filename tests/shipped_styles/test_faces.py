@@ -181,7 +181,7 @@ class TestMapFromMesh:
 def nothing_found() -> tuple[Floats, Floats, Floats]:
     """The detector's views, and outputs without any face."""
     frames = detector_graph.frames()
-    raw = np.zeros((len(frames), 2304, 16), np.float32)
+    raw = np.zeros((len(frames), 2304, 4), np.float32)
     return frames, raw, np.full((len(frames), 2304, 1), -200, np.float32)
 
 
@@ -206,39 +206,37 @@ class TestDetectorGraph:
     def test_box_is_mapped_from_view_to_image(self):
         frames, raw, logits = nothing_found()
         middle = 24 * 48 + 24  # The anchor right of and below the center of each view.
-        raw[:, middle] = [
-            -2,
-            -2,
-            48,
-            24,
-            *range(12),
-        ]  # Moved to the center; a quarter by an eighth.
+        raw[:, middle] = [-2, -2, 48, 24]  # Moved to the center; a quarter by an eighth.
         logits[:, middle] = 3
         boxes, scores = evaluate(detector_graph.decode, raw, logits)
-        boxes = boxes.reshape(len(frames), 2304, 4)[:, middle]
         size = frames[:, 2:] - frames[:, :2]
         centre = (frames[:, :2] + frames[:, 2:]) / 2
         assert np.allclose((boxes[:, :2] + boxes[:, 2:]) / 2, centre, atol=1e-6)
         assert np.allclose(boxes[:, 2:] - boxes[:, :2], size * (1 / 8, 1 / 4), atol=1e-6)
-        scores = scores.reshape(len(frames), 2304)
-        assert (scores[:, middle] > 0.9).all()
-        assert (np.delete(scores, middle, axis=1) < 1e-6).all()
+        assert (scores > 0.9).all()
 
     def test_blazeface_threshold_maps_to_upstream_threshold(self):
         _, raw, logits = nothing_found()
         threshold = detector_graph.THRESHOLD
         logits[:] = np.log(threshold / (1 - threshold))
         _, scores = evaluate(detector_graph.decode, raw, logits)
+        assert len(scores) == logits.size
         assert np.allclose(scores, 0.8, atol=1e-6)
+
+    def test_boxes_below_the_threshold_are_omitted(self):
+        _, raw, logits = nothing_found()
+        boxes, scores = evaluate(detector_graph.decode, raw, logits)
+        assert boxes.shape == (0, 4)
+        kept, scores = evaluate(detector_graph.suppress, boxes, scores)
+        assert (kept.shape, scores.shape) == ((0, 4), (0,))
 
     def test_box_across_inner_tile_border_is_dropped(self):
         frames, raw, logits = nothing_found()
-        corner = 0, 2303  # Boxes of 20 pixels around the first and last anchors leave every view.
-        for anchor in corner:
-            raw[:, anchor, 2:4] = 20
-            logits[:, anchor] = 5
+        corner = [0, 2303]  # Boxes of 20 pixels around the first and last anchors leave every view.
+        raw[:, corner, 2:4] = 20
+        logits[:, corner] = 5
         _, scores = evaluate(detector_graph.decode, raw, logits)
-        first, last = (scores.reshape(len(frames), 2304)[:, anchor] > 0.9 for anchor in corner)
+        first, last = scores.reshape(len(frames), 2).T > 0.9
         whole, half = 0, len(frames) - 1
         # The image's own corners belong to the first tile and to the last one.
         assert np.flatnonzero(first).tolist() == [whole, 1, half]
@@ -278,9 +276,11 @@ class TestKeypointsGraph:
         turn, scale = np.radians(20), 0.7
         axes = scale * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
         middle = np.array([0.55, 0.4])
-        (ours,) = evaluate(
-            keypoints.resample, image[np.newaxis], np.float32([middle]), np.float32(axes)
-        )
+
+        def resample(image: Any, middle: Any, axes: Any) -> Any:
+            return keypoints.resample(keypoints.pixel_squares(image), 160, middle, axes)
+
+        (ours,) = evaluate(resample, image[np.newaxis], np.float32([middle]), np.float32(axes))
         # From an output pixel's index to the input's: pixels' middles lie at halves.
         matrix = 160 / 192 * axes.T
         offset = (middle + axes.T @ np.full(2, 0.5 / 192 - 0.5)) * 160 - 0.5
@@ -346,6 +346,46 @@ class TestTranslation:
         with tf.Graph().as_default(), tf.Session() as opened:
             bent = opened.run(_prelu(None, slope)(tf.constant(x)))
         assert bent.tolist() == [[[[-0.5, 2], [3, 3]]]]
+
+    @pytest.mark.parametrize("stride", [1, 2])
+    def test_padding_of_one_pixel_joins_the_convolution(self, stride):
+        random = np.random.default_rng(0)
+        kernel = random.normal(size=(3, 3, 2, 4)).astype(np.float16).astype(np.float32)
+
+        def network(x: Any) -> Any:
+            x = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
+            return tf.nn.conv2d(x, kernel, stride, "VALID")
+
+        x = random.normal(size=(1, 8, 8, 2)).astype(np.float32)
+        model = converted(network, x.shape)
+        (ours,) = translated(model, x)
+        assert np.allclose(ours, evaluate(network, x), atol=1e-5)
+
+    def test_first_channels_of_an_output_are_kept_from_their_convolution_on(self):
+        random = np.random.default_rng(0)
+        first, second = (
+            random.normal(size=shape).astype(np.float16).astype(np.float32)
+            for shape in ((1, 1, 2, 12), (3, 3, 12, 1))
+        )
+
+        def network(x: Any) -> Any:
+            y = tf.nn.conv2d(x, first, 1, "VALID") + 0.5
+            y = tf.pad(y, [[0, 0], [1, 1], [1, 1], [0, 0]])
+            y = tf.nn.depthwise_conv2d(y, second, [1, 2, 2, 1], "VALID") + 0.25
+            return tf.reshape(tf.nn.depth_to_space(y, 2), [1, -1, 3])
+
+        x = random.normal(size=(1, 8, 8, 2)).astype(np.float32)
+        model = converted(network, x.shape)
+        with tf.Graph().as_default() as graph, tf.Session() as opened:
+            (kept,) = opened.run(tflite.Network(model, channels=2)(tf.constant(x)))
+        assert np.allclose(kept, evaluate(network, x)[..., :2], atol=1e-5)
+        kernels = [n for n in graph.as_graph_def().node if n.op.startswith(("Conv", "Depthwise"))]
+        assert [graph.get_tensor_by_name(f"{n.name}:0").shape[-1] for n in kernels] == [8, 8]
+
+    def test_channels_that_no_convolution_computes_are_rejected(self):
+        model = converted(lambda x: tf.nn.max_pool2d(x, 2, 2, "SAME"), (1, 8, 8, 3))
+        with tf.Graph().as_default(), pytest.raises(tflite.UnsupportedModelError, match="kept"):
+            tflite.Network(model, channels=1)
 
     def test_batch_equals_single_images(self):
         def network(x: Any) -> Any:

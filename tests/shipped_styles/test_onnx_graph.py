@@ -52,6 +52,7 @@ CONV = {"dilations": [1, 1], "kernel_shape": [3, 3], "strides": [2, 2]}
         a_model("ReduceMax", np.array([2, 3]), keepdims=0, noop_with_empty_axes=1),
         a_model("Transpose", perm=[0, 2, 3, 1]),
         a_model("Gather", np.array([[3, 0]]), axis=1),
+        a_model("GatherND", np.array([[0, 3], [0, 1]])),
     ],
     ids=lambda model: model.graph.node[0].op_type,
 )
@@ -61,6 +62,16 @@ def test_operation_equals_onnx_runtime(model):
     with tf.Graph().as_default(), tf.Session() as session:
         found = session.run(onnx_graph.translate(model.graph, {"x": tf.constant(x)})["y"])
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_nonzero_equals_onnx_runtime():
+    model = a_model("NonZero")
+    model.graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
+    x = np.float32(RANDOM.integers(0, 2, SHAPE))
+    (expected,) = ort.InferenceSession(model.SerializeToString()).run(["y"], {"x": x})
+    with tf.Graph().as_default(), tf.Session() as session:
+        found = session.run(onnx_graph.translate(model.graph, {"x": tf.constant(x)})["y"])
+    assert found.tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize(

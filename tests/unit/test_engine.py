@@ -1,6 +1,7 @@
 """The whole engine, on networks with known outputs."""
 
 from collections.abc import Callable
+from threading import Barrier, Thread, active_count, current_thread
 from typing import Any
 
 import cv2
@@ -11,6 +12,7 @@ from dctnet.arrays import Floats, GeneratorOutput, Pixels
 from dctnet.engine import Engine
 from dctnet.engine.geometry import REDUCED_MARGIN, reduction, resized_strips, working_size
 from dctnet.runtimes import Networks
+from tests.support.polling import BOUND_S
 
 ALPHA = np.zeros((288, 288), np.float32)
 cv2.circle(ALPHA, (144, 144), 120, 1.0, -1)
@@ -138,6 +140,59 @@ def test_network_inputs_stay_within_max_working_side():
     Engine(networks, ALPHA, max_working_side=160).cartoonize(photo(100, 160))
     Engine(networks, ALPHA, max_working_side=160).cartoonize(photo(101, 161))
     assert seen == [(112, 176, 3), (112, 176, 3)]
+
+
+def test_faces_are_detected_beside_the_background_where_a_thread_is_to_spare():
+    image, box = photo(512, 512), (100, 150, 260, 310)
+    both = Barrier(2)
+
+    def background(image: Pixels) -> GeneratorOutput:
+        both.wait(BOUND_S)
+        return darker(image)
+
+    def detect(square: Pixels) -> tuple[Floats, Floats]:
+        both.wait(BOUND_S)
+        return detector(box)(square)
+
+    beside = engine(background=background, detector=detect, has_spare_thread=lambda: True)
+    cartoon = beside.cartoonize(image)
+    np.testing.assert_array_equal(cartoon.image, engine(box).cartoonize(image).image)
+
+
+def test_faces_are_detected_in_the_same_thread_where_no_thread_is_to_spare():
+    threads = []
+
+    def detect(square: Pixels) -> tuple[Floats, Floats]:
+        threads.append(current_thread())
+        return detector()(square)
+
+    engine(detector=detect).cartoonize(photo(64, 64))
+    assert threads == [current_thread()]
+
+
+def test_faces_are_detected_in_the_same_thread_where_the_system_has_no_more(monkeypatch):
+    def no_thread(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    box = (100, 150, 260, 310)
+    beside = engine(box, has_spare_thread=lambda: True)
+    expected = beside.cartoonize(photo(512, 512))
+    monkeypatch.setattr(Thread, "start", no_thread)
+    cartoon = beside.cartoonize(photo(512, 512))
+    np.testing.assert_array_equal(cartoon.image, expected.image)
+    assert cartoon.faces == 1
+
+
+@pytest.mark.parametrize("network", ["background", "detector"])
+def test_failure_of_either_network_ends_both_threads(network):
+    def fail(_: Pixels) -> Any:
+        raise MemoryError
+
+    before = active_count()
+    failing = engine(**{network: fail}, has_spare_thread=lambda: True)
+    with pytest.raises(MemoryError):
+        failing.cartoonize(photo(64, 64))
+    assert active_count() == before
 
 
 @pytest.mark.parametrize("strength", [1, 0.5])

@@ -3,6 +3,7 @@
 A network is a stateless function of its input; several threads may call it at once.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,6 +26,10 @@ class Generator(Protocol):
     @property
     def is_hot(self) -> bool:
         """Whether the weights are in the form that a call needs; a call makes them so."""
+        ...
+
+    def has_spare_thread(self) -> bool:
+        """Whether another network may use a thread beside the next call."""
         ...
 
     def require_memory(self, calls: int, height: int, width: int) -> None:
@@ -66,3 +71,5 @@ class Networks:
     head: Generator
     detector: Detector
     landmarks: Landmarker
+    has_spare_thread: Callable[[], bool] = lambda: False
+    """Whether the detector may run beside the background that is about to be generated."""

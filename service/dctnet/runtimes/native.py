@@ -325,6 +325,10 @@ class NativeGenerator:
             threads = max(1, self._threads // self.scratch_pool.active_calls)
             return self.generate_in(scratch, image, threads)
 
+    def has_spare_thread(self) -> bool:
+        """Whether calls in progress and the next one leave a thread: each has at least one."""
+        return self.scratch_pool.active_calls + 1 < self._threads
+
     def require_memory(self, calls: int, height: int, width: int) -> None:
         """Take the memory of `calls` concurrent calls with images of this size, and free it."""
         with ExitStack() as stack, ThreadPoolExecutor(calls) as pool:

@@ -181,7 +181,8 @@ class NetworkLoader:
                 return self._loaded[key]
 
             loading = [submit(network) for network in networks.NETWORKS]
-        return Networks(*(future.result() for future in loading))
+        background, head, detector, landmarks = (future.result() for future in loading)
+        return Networks(background, head, detector, landmarks, background.has_spare_thread)
 
 
 _LOADERS = {"generator": "generator", "detector": "detector", "landmarks": "landmarker"}

@@ -63,6 +63,9 @@ class _GraphGenerator:
     def __call__(self, image: Pixels, /) -> GeneratorOutput:
         return cast("GeneratorOutput", self._run(image.astype(np.float32))[0])
 
+    def has_spare_thread(self) -> bool:
+        return False  # The runtime does not tell how many of its threads are in use.
+
     def require_memory(self, calls: int, height: int, width: int) -> None:
         images = [np.zeros((height, width, 3), np.uint8)] * calls
         with ThreadPoolExecutor(calls) as pool:

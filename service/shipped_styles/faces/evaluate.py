@@ -142,7 +142,9 @@ def row(name: str, results: Iterable[Result]) -> str:
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path, nargs="?", default=folder.DEMO, help="a model folder")
+    parser.add_argument(
+        "model", type=Path, nargs="?", default=folder.SHIPPED / "comic", help="a model folder"
+    )
     networks = selection.load(folder.open_folder(parser.parse_args().model), threads=1)
     astronaut = skimage.data.astronaut()
     (box,) = find_faces(astronaut, networks.detector)

@@ -36,8 +36,8 @@ Tensor = Any
 
 
 def locate(network: Network, image: Tensor) -> Tensor:
-    """Return the mesh of a 1x192x192x3 image in 0..255, 468x3 as x, y, z in 0..1 of its side."""
-    points, _ = network(image / 255.0)
+    """Return the mesh of a 1x192x192x3 image in 0..1, 468x3 as x, y, z in 0..1 of its side."""
+    points, _ = network(image)
     return tf.reshape(points, [ibug.MESH_POINTS, 3]) / MESH_SIDE
 
 
@@ -56,24 +56,35 @@ def upright_frame(mesh: Tensor) -> tuple[Tensor, Tensor]:
     return middle, rotation * tf.reduce_max(high - low) * ROOM
 
 
-def resample(image: Tensor, middle: Tensor, axes: Tensor) -> Tensor:
-    """Sample a frame's square from a 1xSxSx3 image, 1x192x192x3, bilinear.
+def pixel_squares(image: Tensor) -> Tensor:
+    """Return each square of 2x2 neighbouring pixels of a 1xSxSx3 image, (S-1)²x12, row by row."""
+    above = tf.concat([image[:, :-1, :-1], image[:, :-1, 1:]], axis=3)
+    below = tf.concat([image[:, 1:, :-1], image[:, 1:, 1:]], axis=3)
+    return tf.reshape(tf.concat([above, below], axis=3), [-1, 12])
 
-    Repeats the image's border outside the image.
+
+def resample(squares: Tensor, side: int, middle: Tensor, axes: Tensor) -> Tensor:
+    """Sample a frame's square from an image's `pixel_squares`, 1x192x192x3, bilinear.
+
+    Repeats the image's border outside the image, whose side is `side` pixels.
     """
-    side = image.shape[1]
     steps = (np.arange(MESH_SIDE, dtype=np.float32) + np.float32(0.5)) / MESH_SIDE - np.float32(0.5)
-    offsets = steps[:, np.newaxis] * axes[0] + steps[:, np.newaxis, np.newaxis] * axes[1]
-    positions = tf.reshape(offsets + middle, [-1, 2]) * float(side) - 0.5
-    positions = tf.clip_by_value(positions, 0.0, side - 1.0)
-    corner = tf.minimum(tf.floor(positions), side - 2.0)
-    right, down = tf.split(positions - corner, 2, axis=1)
-    first = tf.cast(corner[:, 1] * side + corner[:, 0], tf.int32)
-    pixels = tf.reshape(image, [side * side, 3])
-    above = tf.gather(pixels, first) * (1 - right) + tf.gather(pixels, first + 1) * right
-    first += side
-    below = tf.gather(pixels, first) * (1 - right) + tf.gather(pixels, first + 1) * right
-    return tf.reshape(above * (1 - down) + below * down, [1, MESH_SIDE, MESH_SIDE, 3])
+
+    def along(axis: int) -> tuple[Tensor, Tensor]:
+        """Return the first pixel of each position along an axis, and the weight of the next."""
+        down = steps[:, np.newaxis] * axes[1, axis] + middle[0, axis]
+        positions = (steps * axes[0, axis] + down) * float(side) - 0.5
+        positions = tf.clip_by_value(positions, 0.0, side - 1.0)
+        first = tf.minimum(tf.floor(positions), side - 2.0)
+        return first, positions - first
+
+    # Rows of 192 numbers, because ONNX Runtime is slow where the last axis is short.
+    (x, right), (y, down) = along(0), along(1)
+    selected = tf.reshape(tf.cast(y * (side - 1.0) + x, tf.int32), [-1])
+    pixels = tf.reshape(tf.transpose(tf.gather(squares, selected)), [4, 3, MESH_SIDE, MESH_SIDE])
+    weights = [(1 - right) * (1 - down), right * (1 - down), (1 - right) * down, right * down]
+    sampled = tf.reduce_sum(pixels * tf.stack(weights)[:, tf.newaxis], axis=0)
+    return tf.expand_dims(tf.transpose(sampled, [1, 2, 0]), 0)
 
 
 def pose(mesh: Tensor, axes: Tensor) -> Tensor:
@@ -97,12 +108,19 @@ def build(face_mesh: bytes) -> Any:
         tf.placeholder(tf.bool, [], "training_flag")
         network = Network(face_mesh)
         middle, axes = tf.constant([[0.5, 0.5]]), tf.eye(2)
-        mesh = locate(network, resample(images, middle, axes))
+        images = images / 255.0
+        squares = pixel_squares(images)
+        mesh = locate(
+            network,
+            tf.raw_ops.ResizeBilinear(
+                images=images, size=[MESH_SIDE, MESH_SIDE], half_pixel_centers=True
+            ),
+        )
         for _ in range(RUNS - 1):
             inner_middle, inner_axes = upright_frame(mesh)
             middle += tf.matmul(inner_middle - 0.5, axes)
             axes = tf.matmul(inner_axes, axes)
-            mesh = locate(network, resample(images, middle, axes))
+            mesh = locate(network, resample(squares, SIDE, middle, axes))
         landmarks = tf.gather(mesh[:, :2], ibug.LANDMARKS)
         landmarks = tf.matmul(landmarks - 0.5, axes) + middle
         values = [tf.reshape(landmarks, [-1]), pose(mesh, axes), tf.zeros([STATES])]

@@ -21,6 +21,8 @@ _DTYPES = {"FLOAT32": np.float32, "FLOAT16": np.float16, "INT32": np.int32}
 _DENSE, _SPARSE_CSR = 0, 1
 _ACTIVATIONS: dict[int, Layer] = {0: lambda x: x, 1: tf.nn.relu}
 _PADDINGS = ("SAME", "VALID")
+_SAME = _PADDINGS.index("SAME")
+_ONE_PIXEL = np.array([[0, 0], [1, 1], [1, 1], [0, 0]])
 
 
 class UnsupportedModelError(Exception):
@@ -30,10 +32,11 @@ class UnsupportedModelError(Exception):
 class Network:
     """A TFLite model as a function of tensors; all calls share its weights."""
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, model: bytes, channels: int | None = None) -> None:
         """Add the weights of a model with one subgraph and one input to the default graph.
 
-        Raises UnsupportedModelError if the model uses an unsupported operation or option.
+        Its first output keeps only its first `channels`, from the layers that compute them on; None
+        for all. Raises UnsupportedModelError if the model uses an unsupported operation or option.
         """
         parsed = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
         (graph,) = parsed.subgraphs
@@ -43,21 +46,30 @@ class Network:
         types = {code: name for name, code in vars(schema.TensorType).items()}
         names = {code: name for name, code in vars(schema.BuiltinOperator).items()}
         constants = {}
+        kept = {} if channels is None else _kept_channels(parsed, graph, names, channels)
         for index, tensor in enumerate(graph.tensors):
             data = parsed.buffers[tensor.buffer].data
             if data is not None:
                 constants[index] = _constant(tensor, data, types[tensor.type])
+        padded = {}
         for operator in graph.operators:
-            code = parsed.operatorCodes[operator.opcodeIndex]
-            # Codes above 127 do not fit the deprecated field.
-            name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+            name = _operation(parsed, operator, names)
             (output,) = operator.outputs
             weights = [constants[i] for i in operator.inputs if i in constants]
             activations = [i for i in operator.inputs if i not in constants]
+            if output in kept:
+                weights = _KEEP_CHANNELS[name](kept[output], weights)
+            options = operator.builtinOptions
+            if activations and activations[0] in padded and _is_same_padding(options):
+                # One operation instead of two, because the detector has eleven copies of each.
+                activations[0] = padded[activations[0]]
+                options.padding = _SAME
             if name in _WEIGHT_OPERATIONS and not activations:
                 (constants[output],) = weights
             elif name in _LAYERS:
-                layer = _LAYERS[name](operator.builtinOptions, *weights)
+                if name == "PAD" and np.array_equal(weights[0], _ONE_PIXEL):
+                    padded[output] = activations[0]
+                layer = _LAYERS[name](options, *weights)
                 self._layers.append((layer, activations, output))
             else:
                 raise UnsupportedModelError(f"The operation {name} is not translated.")
@@ -68,6 +80,44 @@ class Network:
         for layer, inputs, output in self._layers:
             values[output] = layer(*(values[index] for index in inputs))
         return [values[index] for index in self._outputs]
+
+
+def _operation(parsed: Any, operator: Any, names: dict[int, str]) -> str:
+    code = parsed.operatorCodes[operator.opcodeIndex]
+    # Codes above 127 do not fit the deprecated field.
+    return names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+
+
+def _is_same_padding(options: Any) -> bool:
+    """Return whether a padding of one pixel before a layer equals its own padding SAME."""
+    convolutions = (schema.Conv2DOptionsT, schema.DepthwiseConv2DOptionsT)
+    return isinstance(options, convolutions) and (options.strideH, options.strideW) == (1, 1)
+
+
+def _kept_channels(
+    parsed: Any, graph: Any, names: dict[int, str], channels: int
+) -> dict[int, NDArray[np.int64]]:
+    """Return the channels of tensors of which the first `channels` of the first output depend.
+
+    Back to the last layer that mixes channels.
+    """
+    kept = {graph.outputs[0]: np.arange(channels)}
+    for operator in reversed(graph.operators):
+        wanted = kept.get(operator.outputs[0])
+        if wanted is None:
+            continue
+        name, source = _operation(parsed, operator, names), operator.inputs[0]
+        if name == "DEPTH_TO_SPACE":
+            blocks = operator.builtinOptions.blockSize**2
+            depth = graph.tensors[source].shape[-1] // blocks
+            kept[source] = np.concatenate([wanted + block * depth for block in range(blocks)])
+        elif name in {"RESHAPE", "DEPTHWISE_CONV_2D", "PAD"}:
+            kept[source] = wanted
+        elif name == "CONV_2D":
+            return kept
+        else:
+            break
+    raise UnsupportedModelError("Channels are kept of a convolution's output only.")
 
 
 def _constant(tensor: Any, data: Array, type_name: str) -> Array:
@@ -141,8 +191,16 @@ def _pad(_: Any, paddings: Array) -> Layer:
 
 
 def _prelu(_: Any, slope: Array) -> Layer:
-    weights = _weights(slope)
-    return lambda x: tf.nn.relu(x) + weights * tf.minimum(x, 0.0)
+    # Both terms are depthwise convolutions, which ONNX Runtime computes in its blocked layout; an
+    # elementwise product with a channel's slope would convert to and from that layout.
+    weights = tf.reshape(_weights(slope), [1, 1, -1, 1])
+    ones = [1, 1, 1, 1]
+
+    def layer(x: Tensor) -> Tensor:
+        positive = tf.nn.depthwise_conv2d_native(tf.nn.relu(x), 1.0 - weights, ones, "VALID")
+        return positive + tf.nn.depthwise_conv2d_native(x, weights, ones, "VALID")
+
+    return layer
 
 
 def _resize_bilinear(options: Any, size: Array) -> Layer:
@@ -175,6 +233,15 @@ _LAYERS: dict[str, Callable[..., Layer]] = {
     "RESHAPE": _reshape,
     "RESIZE_BILINEAR": _resize_bilinear,
 }
+
+_KEEP_CHANNELS: dict[str, Callable[[Array, list[Array]], list[Array]]] = {
+    "CONV_2D": lambda kept, weights: [array[kept] for array in weights],
+    "DEPTHWISE_CONV_2D": lambda kept, weights: [array[..., kept] for array in weights],
+    "DEPTH_TO_SPACE": lambda _, weights: weights,
+    "PAD": lambda _, weights: weights,
+    "RESHAPE": lambda kept, weights: [np.array([*weights[0][:-1], len(kept)])],
+}
+"""Weights of an operation that computes only the kept channels."""
 
 _WEIGHT_OPERATIONS = {"DENSIFY", "DEQUANTIZE"}
 """Operations that only unpack weights, which are read as dense float16 and widened where used."""
