@@ -47,6 +47,7 @@ CONV = {"dilations": [1, 1], "kernel_shape": [3, 3], "strides": [2, 2]}
         a_model("DepthToSpace", blocksize=2),
         a_model("Pad", np.array([0, 1, 0, 2, 0, 0, 3, 0])),
         a_model("Slice", np.array([1, -4]), np.array([3, 2**31 - 1]), np.array([1, 3])),
+        a_model("Slice", np.array([1]), np.array([3]), np.array([2]), np.array([1])),
         a_model("Unsqueeze", np.array([0, 5])),
         a_model("Squeeze"),
         a_model("ReduceMax", np.array([2, 3]), keepdims=0, noop_with_empty_axes=1),
@@ -77,12 +78,13 @@ def test_nonzero_equals_onnx_runtime():
 @pytest.mark.parametrize(
     ("model", "message"),
     [
+        (a_model("Slice", *(np.array([n]) for n in (0, 6, 2, 2))), "a slice with steps"),
         (a_model("Celu"), "The operation Celu is not translated"),
         (a_model("MaxPool", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1), "MaxPool: .*ceil_"),
         (a_model("Conv", floats(4, 2, 3, 3), group=2, **CONV), "by groups of channels"),
         (a_model("Conv", floats(5, 4, 3, 3), group=1, **CONV | {"dilations": [2, 2]}), "dilations"),
     ],
-    ids=["operation", "attribute", "groups", "dilations"],
+    ids=["steps", "operation", "attribute", "groups", "dilations"],
 )
 def test_unsupported_operation_is_rejected_by_name(model, message):
     with tf.Graph().as_default(), pytest.raises(onnx_graph.UnsupportedGraphError, match=message):

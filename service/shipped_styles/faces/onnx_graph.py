@@ -105,7 +105,8 @@ def _pad(x: Tensor, pads: Tensor) -> Tensor:
     return tf.pad(x, tf.transpose(tf.reshape(pads, [2, -1])))
 
 
-def _slice(x: Tensor, starts: Any, ends: Any, axes: Any) -> Tensor:
+def _slice(x: Tensor, starts: Any, ends: Any, axes: Any, steps: Any = None) -> Tensor:
+    _require(steps is None or all(step == 1 for step in steps), "a slice with steps")
     cut = [slice(None)] * x.shape.rank
     for start, end, axis in zip(starts, ends, axes, strict=True):
         cut[axis] = slice(int(start), int(end))
