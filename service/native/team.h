@@ -17,8 +17,8 @@ inline void relax() {
 #endif
 }
 
-// Threads that run the same steps and share the items of each step. Items do not depend on the
-// number of threads, and so neither does the result.
+// Threads that run the same steps and share the items of each step. Their values do not
+// depend on the number of threads.
 class Team {
   public:
     explicit Team(int threads) : threads_(threads) {}
