@@ -27,6 +27,7 @@ SUMS = {
     BaseWorker.handle_quit: "2944b41327615dc6",
     BaseWorker.init_process: "114caccd7a0e3c21",
     BaseWorker.init_signals: "65442e0602b05f37",
+    BaseWorker.load_wsgi: "18b02fc35e964f2b",
     SocketUnreader.chunk: "9f62532259f8468e",
     TConn.__init__: "c8763d7c65974e1b",
     TConn.close: "6d1c334ed1979fcb",
