@@ -125,14 +125,14 @@ def test_largest_image_stays_within_the_slot_bound(comic_server, kind, content, 
     assert coding > 6 * settings.max_pixels
 
 
-SLOTS, QUEUE, UPLOADS, THREADS = 2, 2, 4, 2
+SLOTS, QUEUE, UPLOADS, THREADS = 2, 2, 16, 2
 WAITING = QUEUE - 1 + UPLOADS
 """Bodies that are queued or uploading."""
 SETTINGS = {
     "DCTNET_SLOTS": SLOTS,
     "DCTNET_THREADS": THREADS,
     "DCTNET_QUEUE_SIZE": QUEUE,
-    "DCTNET_MAX_UPLOADS": UPLOADS,
+    "DCTNET_MAX_UPLOADS": UPLOADS + 1,
     "DCTNET_MAX_WAITING_BYTES": WAITING * DEFAULTS.max_body_bytes,
     # Nothing times out before the last image is done.
     "DCTNET_REQUEST_TIMEOUT": 600,
@@ -161,7 +161,8 @@ def test_full_replica_stays_within_its_memory_limit(tmp_path):
     image = layered_avif(photo, quality=20, speed=10, subsampling="4:4:4")
     image += box(b"free", bytes(settings.max_body_bytes - len(image) - len(box(b"free"))))
     assert len(image) == DEFAULTS.max_body_bytes
-    with confined(limit, SLOTS + QUEUE + UPLOADS + SPARE_THREADS) as confinement, ExitStack() as s:
+    threads = SLOTS + QUEUE + UPLOADS + 1 + SPARE_THREADS
+    with confined(limit, threads) as confinement, ExitStack() as s:
         command = confinement.command([DCTNET, "serve"])
         log = tmp_path / "log"
         server = s.enter_context(serving(log, command, **SETTINGS))
@@ -180,12 +181,13 @@ def test_full_replica_stays_within_its_memory_limit(tmp_path):
 
             # A full queue rejects by the headers: one queue position is left for the last.
             filling = SLOTS + QUEUE - 1
-            for _ in range(filling):
-                send(image)
-            server.until(lambda: server.metric("dctnet_slots_busy") == SLOTS)
+            # The slots take most while they decode: all other memory is taken before.
             for _ in range(UPLOADS):
                 send(image[:-1])
             server.until(lambda: server.metric("dctnet_uploads_active") == UPLOADS)
+            for _ in range(filling):
+                send(image)
+                server.until(lambda: server.metric("dctnet_uploads_active") == UPLOADS)
             server.until(
                 lambda: inferences(server) == filling,
                 bound_s=DRAWN_S,
