@@ -9,10 +9,10 @@ import os
 
 from flask import Flask, Response, request
 
+from dctnet import malloc
 from dctnet.config import Settings
 from dctnet.imaging import decode, encode
 from dctnet.model_loading import load_engine
-from dctnet.server import malloc
 
 READY = "ready"
 """Line that each worker prints when its model is loaded."""

@@ -18,12 +18,12 @@ import numpy as np
 
 from benchmarks.host import describe_host
 from benchmarks.isolated import spawn_object
+from dctnet import malloc
 from dctnet.arrays import Pixels
 from dctnet.config import Settings
 from dctnet.conversion.trial_images import PHOTOS, read_photo
 from dctnet.cpus import available_cpus
 from dctnet.model_loading import load_engine
-from dctnet.server import malloc
 from loadtest import client
 from loadtest.client import ClosedLoop, Plan
 from loadtest.images import SourceImage

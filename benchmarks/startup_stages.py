@@ -49,7 +49,7 @@ def worker_steps(model: str) -> Iterator[Step]:
     """Yield the steps after the fork."""
     found = find(model)
     importing("dctnet.server.worker_process")()
-    import_module("dctnet.server.malloc").limit_retained_memory()
+    import_module("dctnet.malloc").limit_retained_memory()
     gc.disable()
     yield "imports: NumPy", importing("numpy")
     yield "imports: OpenCV", importing("cv2")

@@ -97,7 +97,7 @@ import numpy as np
 from dctnet.engine import Engine
 from dctnet.imaging import encode
 from dctnet.runtimes import Networks
-from dctnet.server import malloc
+from dctnet import malloc
 
 def release():
     # As a codec process frees shared memory.

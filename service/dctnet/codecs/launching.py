@@ -35,7 +35,7 @@ HEIC = "heic"
 ENVIRONMENT = {
     # Each of OpenBLAS's threads would allocate memory, and none is used.
     "OPENBLAS_NUM_THREADS": "1",
-    # As in the server: see dctnet.server.malloc.
+    # As in the server: see dctnet.malloc.
     "MALLOC_MMAP_THRESHOLD_": str(128 * 1024),
     # A thread would reserve 64 MiB of address space for a heap of its own.
     "MALLOC_ARENA_MAX": "1",

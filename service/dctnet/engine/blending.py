@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dctnet.arrays import Floats, GeneratorOutput
 from dctnet.engine.alignment import HEAD_SIDE
+from dctnet.engine.geometry import row_strips
 from dctnet.models.errors import ModelError, os_error_reason
 from dctnet.models.open_files import Readable
 
@@ -51,7 +52,12 @@ def blend(
     warped = cv2.warpAffine(head, shifted, size)[:, left:]
     weight = cv2.warpAffine(alpha, shifted, size)[:, left:, np.newaxis]
     region = canvas[top:bottom, left:right]
-    region[:] = weight * warped + (1 - weight) * region
+    strips = list(row_strips(*region.shape[:2]))
+    products = np.empty((strips[0].stop, right - left, 3), np.float32)
+    for rows in strips:
+        strip, share, product = region[rows], weight[rows], products[: rows.stop - rows.start]
+        strip *= 1 - share
+        strip += np.multiply(share, warped[rows], out=product)
 
 
 def _bounds(to_image: NDArray[np.floating], height: int, width: int) -> tuple[int, int, int, int]:

@@ -21,8 +21,10 @@ REDUCED_MARGIN = 2
 filter than area averaging. From 1 to 2 cartoons differ by up to 2.2 levels of 255 on average, from
 2 on by up to 1; benchmarks/reduced_decoding.py measures it."""
 
-STRIP_PIXELS = 1 << 18
-"""Pixels of a strip of rows that is resized at once."""
+STRIP_PIXELS = 1 << 15
+"""Pixels of a strip of rows that is computed at once, in float32 in memory that every strip uses.
+New memory for each, or for the whole image, would take longer than the arithmetic: the system
+clears its pages."""
 
 _MULTIPLE = 16
 _WHITE = 255
@@ -97,28 +99,44 @@ def resize(image: Pixels, height: int, width: int) -> Pixels:
     )
 
 
+def row_strips(height: int, width: int) -> Iterator[slice]:
+    """Yield the rows of each strip of `STRIP_PIXELS`, at least one row, from top to bottom."""
+    rows = max(1, STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        yield slice(top, min(top + rows, height))
+
+
 def resized_strips(canvas: Floats, height: int, width: int) -> Iterator[tuple[slice, Floats]]:
     """Yield the rows, and their HxWx3 float32 pixels, of a canvas resized with INTER_AREA.
 
-    An enlarged canvas comes in strips of about `STRIP_PIXELS`, another one as a whole. Rows are
-    mixed with the weights of OpenCV, which can only resize columns of a part.
+    The pixels are only read, and only until the next strip. Rows of an enlarged canvas are mixed
+    with the weights of OpenCV, which can only resize columns of a part.
     """
     own_height, own_width = canvas.shape[:2]
     if height < own_height or width < own_width:
-        resized = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
-        yield slice(0, height), np.asarray(resized, dtype=np.float32)
+        shrunk = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
+        canvas = np.asarray(shrunk, dtype=np.float32).reshape(height, width, 3)
+    if canvas.shape[:2] == (height, width):
+        for rows in row_strips(height, width):
+            yield rows, canvas[rows]
         return
-    rows = max(1, STRIP_PIXELS // width)
     step = height / own_height
-    for top in range(0, height, rows):
-        y = np.arange(top, min(top + rows, height))
+    most = next(row_strips(height, width)).stop
+    mixed, below = np.empty((2, most, own_width, 3), np.float32)
+    resized = np.empty((most, width, 3), np.float32)
+    for rows in row_strips(height, width):
+        y = np.arange(rows.start, rows.stop)
         upper = np.floor(y * (1 / step)).astype(int)
         lower = np.minimum(upper + 1, own_height - 1)
         weights = np.maximum(0, (y + 1 - (upper + 1) * step).astype(np.float32)) % 1
         weights = weights[:, np.newaxis, np.newaxis]
-        strip = canvas[upper] * (1 - weights) + canvas[lower] * weights
-        resized = cv2.resize(strip, (width, len(y)), interpolation=cv2.INTER_AREA)
-        yield slice(top, top + len(y)), np.asarray(resized, dtype=np.float32)
+        strip, other = mixed[: len(y)], below[: len(y)]
+        np.multiply(np.take(canvas, upper, 0, strip, "clip"), 1 - weights, out=strip)
+        np.multiply(np.take(canvas, lower, 0, other, "clip"), weights, out=other)
+        strip += other
+        size = (width, len(y))
+        cv2.resize(strip, size, dst=resized[: len(y)], interpolation=cv2.INTER_AREA)
+        yield rows, resized[: len(y)]
 
 
 def pad_to_multiple(image: Pixels) -> Pixels:

@@ -9,8 +9,9 @@ from typing import Any
 
 from gunicorn.workers.base import Worker as BaseWorker  # type: ignore[import-untyped]
 
+from dctnet import malloc
 from dctnet.codecs.launching import Launcher
-from dctnet.server import core_dumps, malloc
+from dctnet.server import core_dumps
 
 
 class WorkerProcess(BaseWorker):  # type: ignore[misc]  # Gunicorn has no types.
