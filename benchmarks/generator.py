@@ -1,12 +1,12 @@
 """Generator benchmark: all engines of this machine in one run.
 
-    .venv/bin/python -m benchmarks.generator [--avx2] [--page DIR/PAGE.md]
+    .venv/bin/python -m benchmarks.generator [--avx2] [--before CHECKOUT] [--page DIR/PAGE.md]
 
 Each engine runs in an isolated process, because TensorFlow shares its threads among all sessions
 of a process. Each must produce the output of TensorFlow, except at OpenVINO's default precision.
 Rounds are interleaved; the script writes the page of medians and its plot. `--avx2` limits all
 engines but ONNX Runtime, which has no such setting, to AVX2. MNN and OpenVINO are measured if they
-are installed.
+are installed. `--before` adds the fastest native variant of another checkout, which is built.
 """
 
 import argparse
@@ -59,10 +59,17 @@ class EngineSpec:
     runtime: str
     path: Path
     one_dnn: str = "1"
+    checkout: Path | None = None
+    """Checkout of its code, if it is not this one."""
 
     def environment(self, limits: Mapping[str, str]) -> dict[str, str]:
         """Return the variables of its processes."""
         return {**limits, "TF_ENABLE_ONEDNN_OPTS": self.one_dnn}
+
+    @property
+    def import_paths(self) -> list[str]:
+        """Folders that its processes import from first."""
+        return [f"{self.checkout / 'service'}", f"{self.checkout}"] if self.checkout else []
 
     def instruction_set(self, limits: Mapping[str, str]) -> str:
         """Return the instruction set or the kernels that it reports."""
@@ -76,15 +83,24 @@ def is_installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def available_engines(folder: Path, variants: Iterable[str]) -> Iterator[EngineSpec]:
-    """Yield the available engines; `folder` has the shipped comic in every format."""
+def available_engines(
+    folder: Path, variants: Iterable[str], before: Path | None = None
+) -> Iterator[EngineSpec]:
+    """Yield the available engines; `folder` has the shipped comic in every format.
+
+    The fastest native variant comes from the checkout `before`, too.
+    """
     for variant in variants:
         try:
             native_library.library(variant)
         except NativeError as error:
             print(f"{variant} is skipped: {error}", file=sys.stderr)
         else:
-            yield EngineSpec(f"native {variant}", variant, folder / "cartoon_bg.npz")
+            weights = folder / "cartoon_bg.npz"
+            yield EngineSpec(f"native {variant}", variant, weights)
+            if before:
+                yield EngineSpec(f"native {variant} before", variant, weights, checkout=before)
+                before = None
     yield EngineSpec("ONNX Runtime", "onnxruntime", folder / "cartoon_bg.onnx")
     if is_installed("MNN"):
         yield EngineSpec("MNN", "mnn", folder / "cartoon_bg.mnn")
@@ -174,7 +190,8 @@ def measure(
 def run(folder: Path, arguments: argparse.Namespace) -> None:
     """Start the engines, measure, and write the page."""
     variants = native_library.VARIANTS[platform.machine()]
-    names = list(available_engines(folder, variants[-1:] if arguments.avx2 else variants))
+    variants = variants[-1:] if arguments.avx2 else variants
+    names = list(available_engines(folder, variants, arguments.before))
     environment = AVX2 if arguments.avx2 else {}
     instruction_sets = {spec.name: spec.instruction_set(environment) for spec in names}
     instruction_sets["sgemm"] = sgemm_instruction_set(environment)
@@ -196,6 +213,7 @@ def run(folder: Path, arguments: argparse.Namespace) -> None:
                     spec.path,
                     threads,
                     environment=spec.environment(environment),
+                    paths=spec.import_paths,
                 )
             )
             for spec in names
@@ -214,6 +232,9 @@ def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--avx2", action="store_true", help="limit the engines to AVX2")
+    parser.add_argument(
+        "--before", type=Path, metavar="CHECKOUT", help="compare with the native runtime of this"
+    )
     parser.add_argument(
         "--sizes", nargs="+", default=list(SIZES), metavar="SIZE", help="HEIGHTxWIDTH"
     )

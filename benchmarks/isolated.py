@@ -2,7 +2,8 @@
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -25,20 +26,26 @@ class IsolatedObject:
 
 @contextmanager
 def spawn_object(
-    make: Callable[..., Any], *arguments: Any, environment: Mapping[str, str] | None = None
+    make: Callable[..., Any],
+    *arguments: Any,
+    environment: Mapping[str, str] | None = None,
+    paths: Sequence[str] = (),
 ) -> Iterator[IsolatedObject]:
     """Create an object in a new process with extra environment variables.
 
-    The process is terminated at exit. Raises EOFError if the object cannot be created.
+    The process imports modules, that of `make` included, from `paths` first. It is terminated at
+    exit. Raises EOFError if the object cannot be created.
     """
     context = multiprocessing.get_context("spawn")
     local, remote = context.Pipe()
     process = context.Process(target=_serve, args=(remote, make, arguments), daemon=True)
     before = dict(os.environ)
     os.environ.update(environment or {})
+    sys.path[:0] = paths
     try:
         process.start()
     finally:
+        del sys.path[: len(paths)]
         os.environ.clear()
         os.environ.update(before)
     remote.close()

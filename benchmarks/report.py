@@ -130,8 +130,8 @@ def write(
         f"![Seconds per image](images/{path.stem}.svg)",
         "## Latency, seconds per image",
         _latencies(measurements, engines, sizes),
-        "Speed-up of the native runtime over TensorFlow:",
-        _times_as_fast(measurements, engines, native, sizes),
+        f"Seconds of the other engines relative to {engines[0]}:",
+        _ratios(measurements, engines, sizes),
         "## Throughput of two single-threaded slots, images per second",
         _throughputs(measurements, engines, native, sizes),
         "## Instruction sets and precision",
@@ -183,15 +183,12 @@ def _latencies(measurements: Measurements, engines: Sequence[str], sizes: Sequen
     return table(["size", "threads", *engines], rows)
 
 
-def _times_as_fast(
-    measurements: Measurements, engines: Sequence[str], native: Sequence[str], sizes: Sequence[str]
-) -> str:
-    pairs = [(name, slow) for name in native for slow in engines if slow.startswith("TensorFlow")]
+def _ratios(measurements: Measurements, engines: Sequence[str], sizes: Sequence[str]) -> str:
     rows = []
     for size, threads in _each(sizes):
-        took = {name: _seconds(measurements, name, threads, size) for name in engines}
-        rows.append([_times(size), threads, *(f"{took[b] / took[a]:.2f}" for a, b in pairs)])
-    return table(["size", "threads", *(f"{name}, {slow}" for name, slow in pairs)], rows)
+        first, *others = (_seconds(measurements, name, threads, size) for name in engines)
+        rows.append([_times(size), threads, *(f"{seconds / first:.2f}" for seconds in others)])
+    return table(["size", "threads", *engines[1:]], rows)
 
 
 def _throughputs(

@@ -15,6 +15,7 @@ from benchmarks.generator import (
     copy_converted,
     require_same_output,
 )
+from dctnet.runtimes import native_library
 
 LOCKED = ["ONNX Runtime", REFERENCE, "TensorFlow without oneDNN"]
 
@@ -82,6 +83,25 @@ def test_installed_engines_are_measured(package, library, engines, tmp_path, mon
     text = _page(tmp_path / "report.md", names)
     assert f"\n{library} 9.8.7 " in text
     assert f"{library} was not measured" not in text
+
+
+def test_fastest_variant_of_another_checkout_is_measured(tmp_path):
+    fastest = native_library.select_variant()
+    specs = list(available_engines(tmp_path, [fastest], tmp_path / "old"))
+    names = [f"native {fastest}", f"native {fastest} before", *LOCKED]
+    assert [spec.name for spec in specs] == names
+    old = [f"{tmp_path}/old/service", f"{tmp_path}/old"]
+    assert [spec.import_paths for spec in specs] == [[], old, [], [], []]
+
+
+def test_page_says_seconds_relative_to_the_first_engine(tmp_path):
+    path = tmp_path / "report.md"
+    measurements = ConstantMeasurements({("seconds", REFERENCE, 2, "512x512"): [3.14]})
+    sets = dict.fromkeys([*LOCKED, "sgemm"], "any")
+    report.write(path, measurements, sets, ["512x512"], [])
+    text = path.read_text()
+    assert "Seconds of the other engines relative to ONNX Runtime:" in text
+    assert "\n| 512×512 | 2 | 3.14 | 1.00 |\n" in text
 
 
 def test_page_says_instruction_sets_and_differences(tmp_path):

@@ -1,6 +1,7 @@
 """Objects in isolated processes."""
 
 import os
+import sys
 
 import pytest
 
@@ -18,6 +19,9 @@ class Counter:
     def variable(self, name: str) -> tuple[int, str | None]:
         return os.getpid(), os.environ.get(name)
 
+    def first_path(self) -> str:
+        return sys.path[0]
+
     def exit(self) -> None:
         os._exit(1)
 
@@ -28,6 +32,13 @@ def test_object_has_its_own_state_and_environment():
         assert counter("variable", "OF_ITS_OWN") == (counter.process.pid, "yes")
     assert "OF_ITS_OWN" not in os.environ
     assert not counter.process.is_alive()
+
+
+def test_object_imports_from_its_paths_first(tmp_path):
+    before = list(sys.path)
+    with spawn_object(Counter, 0, paths=[str(tmp_path)]) as counter:
+        assert counter("first_path") == str(tmp_path)
+    assert sys.path == before
 
 
 def test_failed_constructor_raises():
