@@ -40,6 +40,14 @@ def is_started(codec: int) -> bool:
     return "\nSeccomp:\t2\n" in Path(f"/proc/{codec}/status").read_text()
 
 
+def is_stopped(codec: int) -> bool:
+    """Return whether a codec process is stopped, which costs the next image it gets."""
+    try:
+        return "\nState:\tT" in Path(f"/proc/{codec}/status").read_text()
+    except OSError:  # It has ended.
+        return False
+
+
 def require_ended(pids: list[int]) -> None:
     until(
         lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), f"some of {pids} are left"
@@ -96,7 +104,7 @@ def test_killed_and_stopped_processes_cost_one_image_each(start_timed):
 
     with ThreadPoolExecutor(CLIENTS + 1) as pool:
         ending = pool.submit(end_processes)
-        while not ending.done():
+        while not ending.done() or any(map(is_stopped, server.codec_processes())):
             list(pool.map(cartoonize, range(4 * CLIENTS)))
         ending.result()
     assert set(statuses) <= {200, 503, 504}
