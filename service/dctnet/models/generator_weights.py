@@ -99,12 +99,13 @@ def shapes() -> Iterator[tuple[str, tuple[int, ...]]]:
 
 def write(path: Path, weights: Weights) -> None:
     """Write a generator's weights, reproducibly; raise OSError."""
-    ordered = {name: _compact(np.asarray(weights[name], "<f4")) for name, _ in shapes()}
+    ordered = {name: compact(np.asarray(weights[name], "<f4")) for name, _ in shapes()}
     # Names with a slash are no Python identifiers, but `**` accepts them.
     np.savez(path, allow_pickle=False, **ordered)
 
 
-def _compact(array: NDArray[np.float32]) -> NDArray[np.floating]:
+def compact(array: NDArray[np.float32]) -> NDArray[np.floating]:
+    """Return an array as float16 if that holds every value exactly, else unchanged."""
     with np.errstate(over="ignore"):
         half = array.astype("<f2")
     return half if np.array_equal(half, array) else array

@@ -62,8 +62,8 @@ def _options(threads: int) -> ort.SessionOptions:
     # A network is a chain of operations, so nothing can run in parallel.
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = _ERROR
-    # The arena would keep 110 MB, and 160 MB with two callers. Without it the detector's memory is
-    # mapped in each call, a third of its CPU time.
+    # The arena would keep 85 MB for one caller. Without it the detector's memory is mapped in each
+    # call, a quarter of its CPU time.
     options.enable_cpu_mem_arena = False
     # Without spinning, idle threads do not take the CPU from other networks.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
