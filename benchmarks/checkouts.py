@@ -17,12 +17,12 @@ from typing import NamedTuple
 import requests
 
 from benchmarks.host import describe_host
+from benchmarks.overhead import SIDE, portrait
 from loadtest import client
-from loadtest.client import ClosedLoop, Plan, generate_images
+from loadtest.client import ClosedLoop, Plan, SourceImage, generate_images
 from tests.support.process import Server, family_memory, serving
 
 CLIENTS = 50
-SIDE = 512
 LARGE = 3000, 4000
 """Height and width of the large image, in pixels: 12 megapixels."""
 
@@ -41,8 +41,8 @@ class Figures(NamedTuple):
 
 
 LABELS = {
-    "throughput": f"ok responses per second of {CLIENTS} clients",
-    "small": f"latency of a JPEG of {SIDE}×{SIDE}, ms",
+    "throughput": f"portraits of {SIDE}×{SIDE} per second, {CLIENTS} clients",
+    "small": f"latency of a portrait of {SIDE}×{SIDE}, ms",
     "large": "latency of a JPEG of 12 megapixels, ms",
     "ready": "ready after, s",
     "memory": "memory when ready (PSS), MB",
@@ -57,14 +57,14 @@ def measure(checkout: Path, count: int) -> Figures:
         ready = time.perf_counter() - began
         memory = family_memory(server.process.pid) / 1e6
         small, large = (
-            milliseconds(server, shape, calls)
-            for shape, calls in (((SIDE, SIDE), SMALL_CALLS), (LARGE, LARGE_CALLS))
+            milliseconds(server, image, calls)
+            for image, calls in ((portrait(), SMALL_CALLS), (large_image(), LARGE_CALLS))
         )
         report = client.run(
             Plan(
                 url=f"{server.url}/v1/cartoons",
                 arrivals=ClosedLoop(clients=CLIENTS, requests=count),
-                images=generate_images(CLIENTS, SIDE, SIDE),
+                images=[portrait()],
                 timeout_s=TIMEOUT_S,
             )
         )
@@ -72,9 +72,14 @@ def measure(checkout: Path, count: int) -> Figures:
     return Figures(float(report.throughput), small, large, ready, memory)
 
 
-def milliseconds(server: Server, shape: tuple[int, int], calls: int) -> float:
+def large_image() -> SourceImage:
+    """Return a large JPEG, without a face."""
+    (image,) = generate_images(1, LARGE[1], LARGE[0])
+    return image
+
+
+def milliseconds(server: Server, image: SourceImage, calls: int) -> float:
     """Return the median latency of a JPEG that becomes a PNG, for one client."""
-    (image,) = generate_images(1, shape[1], shape[0])
     seconds = []
     with requests.Session() as session:
         for _ in range(calls + 1):
