@@ -52,7 +52,7 @@ def measure(settings: Settings, sides: Sequence[int], rounds: int = ROUNDS) -> R
 
     Takes ``2 * rounds`` images per side and slot. Raises ModelError and ImageError.
     """
-    limit_retained_memory()  # Images of a megapixel take a tenth less time without it.
+    limit_retained_memory()  # The server maps large blocks for each image, which takes time.
     settings = restricted(settings)
     found = find_models(settings)
     engines, _ = load_engines(settings, found)
